@@ -59,6 +59,7 @@ ADDED: dict[str, Any] = {
     "task.vote": False,
     "task.window": None,
     "task.fusion": "maps",
+    "task.zooms": [],
     "task.refine": None,
     "resume_force": False,
     "init": None,

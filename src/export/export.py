@@ -70,14 +70,19 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
 
 
 def one_pass(loaded: LoadedRun) -> list[str]:
-    """Return a line if the run's answers are means over mirror images, which a graph does not make."""
-    axes = list(getattr(loaded.task, "mirror_axes", ()))
-    if not axes:
-        return []
-    return [
-        f"one pass: the run averages over mirror images (task.mirror_axes={axes}), as a bundle and predict "
-        "do; this graph does not"
-    ]
+    """Return lines if the run's answers are of mirrored or zoomed images too, which a graph does not make."""
+    axes, lines = list(getattr(loaded.task, "mirror_axes", ())), []
+    if axes:
+        lines.append(
+            f"one pass: the run averages over mirror images (task.mirror_axes={axes}), as a bundle and "
+            "predict do; this graph does not"
+        )
+    if zooms := list(getattr(getattr(loaded.task, "decoder", None), "zooms", ())):
+        lines.append(
+            f"one size: the run fuses boxes of zoomed images too (task.zooms={zooms}), as predict does; this "
+            "graph does not"
+        )
+    return lines
 
 
 def _check_game(config: ExportConfig, status: Facts) -> None:

@@ -251,3 +251,6 @@ def test_what_a_bundle_cannot_hold_is_refused(finished: Callable[[str], Path]) -
     boxes.task.decoder = replace(boxes.task.decoder, fusion="wbf")  # type: ignore[arg-type, type-var]
     with pytest.raises(UserError, match=r"^format=bundle: task\.fusion=wbf of mirror images has no place"):
         inference_of(boxes)
+    boxes.task.decoder = replace(boxes.task.decoder, fusion="maps", zooms=(0.5,))  # type: ignore[arg-type, type-var]
+    with pytest.raises(UserError, match=r"^format=bundle: task\.zooms has no place in a bundle"):
+        inference_of(boxes)

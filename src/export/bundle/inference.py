@@ -114,17 +114,15 @@ def _inferer(loaded: LoadedRun) -> Plain:
     """Return windows and mirror images of the run's evaluation.
 
     Raises:
-        UserError: Boxes of mirror images are fused, not their maps.
+        UserError: Boxes of mirror images, or of zoomed ones, are fused, not their maps.
     """
     task, kept = loaded.task, loaded.preprocessing
     window, mirrors = getattr(task, "window", None), list(getattr(task, "mirror_axes", ()))
     window = window if isinstance(window, int | None) else list(window)
     if isinstance(task, DetectionTask):
-        if mirrors and task.decoder.fusion == "wbf":
-            raise UserError(
-                "format=bundle: task.fusion=wbf of mirror images has no place in a bundle; use format=onnx "
-                "or torchscript"
-            )
+        if task.decoder.zooms or (mirrors and task.decoder.fusion == "wbf"):
+            what = "task.zooms" if task.decoder.zooms else "task.fusion=wbf of mirror images"
+            raise UserError(f"format=bundle: {what} has no place in a bundle; use format=onnx or torchscript")
         return {
             "_target_": "scripts.maps.BoxMaps",
             "classes": len(task.box_classes),

@@ -1,7 +1,8 @@
-"""Layers of StyleGAN2: weights of equal learning rate, and convolutions modulated by a style."""
+"""Layers of StyleGAN2: weights of equal learning rate, styles, and convolutions modulated by them."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import prod
 
 import torch
@@ -10,6 +11,9 @@ from torch.nn import functional as F
 
 from ganatomy.errors import UserError
 from ganatomy.networks.layers import SLOPE
+
+GAIN = 2**0.5
+"""Factor on a leaky ReLU that keeps the mean square. It may as well be taken before, in the weights."""
 
 
 class EqualLinear(nn.Module):
@@ -50,17 +54,31 @@ class EqualConv(nn.Module):
         size: Side of the filters.
         bias: Add a bias.
         halve: Stride 2 without padding: halves sides that are one larger (`Halve.blur`).
+        gain: Factor on the output, which costs nothing here.
     """
 
-    def __init__(self, inside: int, outside: int, size: int, bias: bool = True, halve: bool = False) -> None:
+    def __init__(
+        self,
+        inside: int,
+        outside: int,
+        size: int,
+        bias: bool = True,
+        halve: bool = False,
+        gain: float = 1.0,
+    ) -> None:
         super().__init__()
         self.stride, self.padding = (2, 0) if halve else (1, size // 2)
+        self.gain = gain
         self.weight = nn.Parameter(torch.randn(outside, inside, size, size))
         self.bias = nn.Parameter(torch.zeros(outside)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        gain = prod(self.weight.shape[1:]) ** -0.5
-        return F.conv2d(x, self.weight * gain, self.bias, self.stride, self.padding)
+        return F.conv2d(x, *self.scaled(), self.stride, self.padding)
+
+    def scaled(self) -> tuple[Tensor, Tensor | None]:
+        """Return weights and biases as they are used."""
+        weight = self.weight * (self.gain * prod(self.weight.shape[1:]) ** -0.5)
+        return weight, self.bias if self.bias is None or self.gain == 1 else self.bias * self.gain
 
 
 class Double(nn.Module):
@@ -110,6 +128,7 @@ class ModulatedConv(nn.Module):
         demodulate: Undo the scale at each output channel.
         eps: ε of the formula.
         doubled: Convolve the doubled input; see `Double`.
+        gain: Factor on the output, where the scale is undone.
     """
 
     def __init__(
@@ -121,8 +140,10 @@ class ModulatedConv(nn.Module):
         demodulate: bool = True,
         eps: float = 1e-8,
         doubled: bool = False,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
+        self.gain = gain
         self.doubling = Double() if doubled else None
         self.style = EqualLinear(style, inside, bias=1.0)
         self.weight = nn.Parameter(torch.randn(outside, inside, size, size))
@@ -131,6 +152,8 @@ class ModulatedConv(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         weight = self.weight * prod(self.weight.shape[1:]) ** -0.5
         scale = self.style(style)
+        if weight.shape[-1] == 1 and not self.demodulate:
+            return pointwise(x, weight[..., 0, 0] * scale[:, None])
         x = x * scale[:, :, None, None]
         if self.doubling is None:
             x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
@@ -138,10 +161,66 @@ class ModulatedConv(nn.Module):
             x = self.doubling.convolved(x, weight)
         if self.demodulate:
             energy = scale.square() @ weight.square().sum((2, 3)).T
-            x = x * (energy + self.eps).rsqrt()[:, :, None, None]
+            x = x * ((energy + self.eps).rsqrt() * self.gain)[:, :, None, None]
         return x
 
 
+class Mapping(nn.Module):
+    """Mapping network from noise [B, latent], and classes [B] if there are any, to styles [B, width].
+
+    Dense layers that learn `rate` times as fast as the rest; each part of the input has a mean square of 1.
+
+    Args:
+        latent: Length of the noise vector.
+        width: Length of the style.
+        layers: Number of layers.
+        rate: Factor on the learning rate.
+        classes: Number of classes with a learned vector; 0: unconditional.
+    """
+
+    def __init__(
+        self, latent: int, width: int, layers: int = 4, rate: float = 0.01, classes: int = 0
+    ) -> None:
+        super().__init__()
+        self.latent = latent
+        self.vectors = nn.Embedding(classes, latent) if classes else None
+        sides = [latent * (2 if classes else 1), *[width] * layers]
+        self.layers = nn.ModuleList(EqualLinear(a, b, rate=rate) for a, b in pairwise(sides))
+
+    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
+        x = unit(z[:, : self.latent])
+        if self.vectors is not None:
+            x = torch.cat([x, unit(self.vectors(*kind))], 1)
+        for layer in self.layers:
+            x = activated(layer(x))
+        return x
+
+
+def pointwise(x: Tensor, weight: Tensor) -> Tensor:
+    """Convolve each sample with 1x1 filters of its own; channels stay where they are in memory.
+
+    A convolution's gradient would have them outermost, as 1x1 filters look alike in either layout, and a sum
+    of both layouts costs as much as a 3x3 convolution.
+
+    Args:
+        x: [B, inside, H, W].
+        weight: [B, outside, inside].
+    """
+    if x.is_contiguous():
+        return (weight @ x.flatten(2)).reshape(len(x), -1, *x.shape[2:])
+    return torch.einsum("bhwi,boi->bhwo", x.movedim(1, -1), weight).movedim(-1, 1)
+
+
+def rectified(x: Tensor) -> Tensor:
+    """Apply the leaky ReLU, in place, to what has its gain of √2 already: no other step may need x."""
+    return F.leaky_relu(x, SLOPE, inplace=True)
+
+
 def activated(x: Tensor) -> Tensor:
-    """Return the leaky ReLU times √2, which keeps the mean square."""
-    return F.leaky_relu(x, SLOPE) * 2**0.5
+    """Return the leaky ReLU times √2."""
+    return F.leaky_relu(x, SLOPE) * GAIN
+
+
+def unit(x: Tensor) -> Tensor:
+    """Scale the rows to mean square 1."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()

@@ -15,43 +15,15 @@ from ganatomy.networks.layers import Halve, check_positive
 from ganatomy.networks.noise_to_image.conditional import at_least_two, class_vectors, projected
 from ganatomy.networks.noise_to_image.dcgan import cut, levels, widths
 from ganatomy.networks.noise_to_image.modulated import (
+    GAIN,
     Double,
     EqualConv,
     EqualLinear,
+    Mapping,
     ModulatedConv,
     activated,
+    rectified,
 )
-
-
-class Mapping(nn.Module):
-    """Mapping network from noise [B, latent], and classes [B] if there are any, to styles [B, width].
-
-    Dense layers that learn `rate` times as fast as the rest; each part of the input has a mean square of 1.
-
-    Args:
-        latent: Length of the noise vector.
-        width: Length of the style.
-        layers: Number of layers.
-        rate: Factor on the learning rate.
-        classes: Number of classes with a learned vector; 0: unconditional.
-    """
-
-    def __init__(
-        self, latent: int, width: int, layers: int = 4, rate: float = 0.01, classes: int = 0
-    ) -> None:
-        super().__init__()
-        self.latent = latent
-        self.vectors = nn.Embedding(classes, latent) if classes else None
-        sides = [latent * (2 if classes else 1), *[width] * layers]
-        self.layers = nn.ModuleList(EqualLinear(a, b, rate=rate) for a, b in pairwise(sides))
-
-    def forward(self, z: Tensor, *kind: Tensor) -> Tensor:
-        x = unit(z[:, : self.latent])
-        if self.vectors is not None:
-            x = torch.cat([x, unit(self.vectors(*kind))], 1)
-        for layer in self.layers:
-            x = activated(layer(x))
-        return x
 
 
 class Paint(nn.Module):
@@ -67,15 +39,15 @@ class Paint(nn.Module):
 
     def __init__(self, inside: int, outside: int, width: int, up: bool, strided: bool) -> None:
         super().__init__()
-        self.conv = ModulatedConv(inside, outside, 3, width, doubled=up and strided)
+        self.conv = ModulatedConv(inside, outside, 3, width, doubled=up and strided, gain=GAIN)
         self.up = up and not strided
         self.strength = nn.Parameter(torch.zeros(()))
         self.bias = nn.Parameter(torch.zeros(outside))
 
     def forward(self, x: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         x = interpolated(x) if self.up else x
-        x = self.conv(x, style) + self.strength * noise + self.bias[:, None, None]
-        return activated(x)
+        shift = self.strength * GAIN * noise + self.bias[:, None, None] * GAIN
+        return rectified(self.conv(x, style) + shift)
 
 
 class StyleGenerator(nn.Module):
@@ -204,32 +176,34 @@ class StyleDiscriminator(nn.Module):
         check_positive(channels=channels)
         count = flat(spatial_dims, size)
         wide = widths(channels, count + 1)
-        self.enter = EqualConv(image_channels, wide[0], 1)
-        self.first = nn.ModuleList(EqualConv(a, a, 3) for a in wide[:-1])
+        self.enter = EqualConv(image_channels, wide[0], 1, gain=GAIN)
+        self.first = nn.ModuleList(EqualConv(a, a, 3, gain=GAIN) for a in wide[:-1])
+        # The sum's 1 / √2 is taken in both convolutions before it: of the second's own √2 nothing is left.
         self.second = nn.ModuleList(EqualConv(a, b, 3, halve=strided) for a, b in pairwise(wide))
-        self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False) for a, b in pairwise(wide))
+        self.past = nn.ModuleList(EqualConv(a, b, 1, bias=False, gain=1 / GAIN) for a, b in pairwise(wide))
         self.halve, self.strided = Halve(2), strided
-        self.last = EqualConv(wide[-1], wide[-1], 3)
+        self.last = EqualConv(wide[-1], wide[-1], 3, gain=GAIN)
         self.hidden = EqualLinear(wide[-1] * prod(side // 2**count for side in size), wide[-1])
         self.judge = EqualLinear(wide[-1], 1)
         self.classes = classes if projection else 0
         self.vectors = class_vectors(classes, wide[-1]) if projection else None
 
     def forward(self, x: Tensor, *kind: Tensor) -> list[Tensor]:
-        features = [activated(self.enter(x))]
+        features = [self._entered(x)]
         for first, second, past in zip(self.first, self.second, self.past, strict=True):
             x = features[-1]
-            along = activated(first(x))
+            along = rectified(first(x))
             along = second(self.halve.blur(along)) if self.strided else self.halve(second(along))
-            along = activated(along)
-            features.append((along + past(self.halve(x))) * 0.5**0.5)
-        vector = activated(self.hidden(activated(self.last(features[-1])).flatten(1)))
+            features.append(rectified(along) + past(self.halve(x)))
+        vector = activated(self.hidden(rectified(self.last(features[-1])).flatten(1)))
         return projected([*features, vector, self.judge(vector)], self.vectors, *kind)
 
-
-def unit(x: Tensor) -> Tensor:
-    """Scale the rows to mean square 1."""
-    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+    def _entered(self, x: Tensor) -> Tensor:
+        """Return the features at full size; channels are innermost in memory if those of the weights are."""
+        if self.first[0].weight.is_contiguous():  # type: ignore[operator]
+            return rectified(self.enter(x))
+        weight, bias = self.enter.scaled()
+        return rectified(F.linear(x.movedim(1, -1), weight[..., 0, 0], bias)).movedim(-1, 1)
 
 
 def interpolated(x: Tensor) -> Tensor:

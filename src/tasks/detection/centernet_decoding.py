@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
 def decode(
     maps: SoftMaps,
-    stride: int,
+    stride: float | Sequence[float],
     shape: Sequence[int],
     max_detections: int = 100,
     min_score: float = 0.01,
@@ -46,7 +46,7 @@ def decode(
 
     Args:
         maps: Centre probabilities, sizes and offsets of a batch.
-        stride: Voxels per cell.
+        stride: Voxels per cell, one number or one for each axis.
         shape: Spatial size of the images; boxes are clipped to it.
         max_detections: Most boxes per image.
         min_score: Lowest score of a box.
@@ -64,7 +64,9 @@ def decode(
     scores, index = heat.flatten(1).topk(min(max_detections, heat[0].numel()))
     label = index // cells.numel()
     cell = torch.stack(torch.unravel_index(index % cells.numel(), cells), -1)
-    boxes = (voted(maps, cell, label) if vote else boxes_of(maps, cell)) * stride
+    strides = [stride] * dims if isinstance(stride, int | float) else list(stride)
+    voxels = torch.tensor(strides * 2, dtype=heat.dtype, device=heat.device)
+    boxes = (voted(maps, cell, label) if vote else boxes_of(maps, cell)) * voxels
     limit = torch.tensor(list(shape) * 2, device=heat.device)
     boxes = boxes.clamp_min(0).minimum(limit)
     valid = (scores >= min_score) & (boxes[..., dims:] > boxes[..., :dims]).all(-1)

@@ -20,11 +20,11 @@ from ganatomy.tasks.detection.refining import STRENGTHS, edge_shifts, moved_by, 
 from ganatomy.tasks.detection.views import (
     SoftMaps,
     SoftViews,
-    each_view,
+    mean_maps,
     mirrored_maps,
     mirrored_views,
-    side_by_side,
     softened,
+    zoomed,
 )
 
 
@@ -36,9 +36,10 @@ class Decoder:
         stride: Voxels per cell of the maps.
         max_detections: Most boxes per image.
         nms_iou: IoU above which two boxes of a class are one object: the one with the lower score is
-            dropped, or, between mirror images under `wbf`, both are averaged.
+            dropped, or, between views that are fused, both are averaged.
         vote: Average the box of each peak with those of the cells around it.
         fusion: "maps" averages the maps over mirror images, "wbf" decodes each and fuses the boxes.
+        zooms: Sizes, beside 1, at which each image is seen too; boxes of all sizes are fused.
 
     Raises:
         UserError: For a number out of range.
@@ -49,25 +50,47 @@ class Decoder:
     nms_iou: float = 0.5
     vote: bool = False
     fusion: Literal["maps", "wbf"] = "maps"
+    zooms: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_iou("nms_iou", self.nms_iou)
         if self.max_detections < 1:
             raise UserError(f"task.max_detections: {self.max_detections}; must be at least 1")
+        for zoom in self.zooms:
+            if isinstance(zoom, bool) or not 0.25 <= zoom <= 4 or zoom == 1:
+                raise UserError(
+                    f"task.zooms: {zoom}; give sizes from 0.25 to 4 beside 1, such as [0.85,1.15]"
+                )
+
+    def shared(self, mirror_axes: Sequence[int]) -> str:
+        """Return in words what the views of a soft prediction are, which an ensemble's members share."""
+        mirrors = f"wbf over {mirror_axes}" if self.fusion == "wbf" and mirror_axes else "maps"
+        return f"{mirrors}, zooms {list(self.zooms)}" if self.zooms else mirrors
 
     def soft(
         self, answer: Callable[[Tensor], Maps], images: Tensor, mirror_axes: Sequence[int]
     ) -> SoftMaps | SoftViews:
-        """Return the maps of images, over mirror images: their means, for `wbf` also each view.
+        """Return the maps of images: means over mirror images, also each view if views are fused.
 
         Args:
             answer: The network: images to maps.
             images: [B, C, *spatial].
             mirror_axes: Axes along every subset of which images are mirrored, counted from 0.
         """
-        if self.fusion == "maps" or not mirror_axes:
-            return softened(mirrored_maps(answer, images, self.stride, mirror_axes))
-        return side_by_side(mirrored_views(answer, images, self.stride, mirror_axes))
+        first, *others = (
+            self._views(answer, each, mirror_axes)
+            for each in (images, *(zoomed(images, self.stride, zoom) for zoom in self.zooms))
+        )
+        if len(first) == 1 and not others:
+            return first[0]
+        return SoftViews.of(mean_maps(first), [view for views in (first, *others) for view in views])
+
+    def _views(
+        self, answer: Callable[[Tensor], Maps], images: Tensor, mirror_axes: Sequence[int]
+    ) -> list[SoftMaps]:
+        if self.fusion == "wbf" and mirror_axes:
+            return mirrored_views(answer, images, self.stride, mirror_axes)
+        return [softened(mirrored_maps(answer, images, self.stride, mirror_axes))]
 
     def __call__(self, soft: SoftMaps | SoftViews, shape: Sequence[int]) -> list[Found]:
         """Return the boxes of each image.
@@ -76,13 +99,17 @@ class Decoder:
             soft: What `soft` returned, or a mean of several.
             shape: Spatial size of the images.
         """
-        if isinstance(soft, SoftMaps):
-            return self._decoded(soft, shape)
-        views = [self._decoded(view, shape) for view in each_view(soft)]
+        cells = soft.presence.shape[2:]
+        if not isinstance(soft, SoftViews):
+            return self._decoded(soft, cells, shape)
+        views = [self._decoded(view, cells, shape) for view in soft.views]
         return [fused(found, self.nms_iou, self.max_detections) for found in zip(*views, strict=True)]
 
-    def _decoded(self, soft: SoftMaps, shape: Sequence[int]) -> list[Found]:
-        return decode(soft, self.stride, shape, self.max_detections, nms_iou=self.nms_iou, vote=self.vote)
+    def _decoded(self, soft: SoftMaps, cells: Sequence[int], shape: Sequence[int]) -> list[Found]:
+        """Decode maps of so many cells, or of a zoomed image, whose cells are smaller or larger."""
+        own = soft.presence.shape[2:]
+        strides = [self.stride * full / count for full, count in zip(cells, own, strict=True)]
+        return decode(soft, strides, shape, self.max_detections, nms_iou=self.nms_iou, vote=self.vote)
 
 
 def check_iou(key: str, value: float) -> None:

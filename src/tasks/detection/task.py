@@ -28,7 +28,7 @@ from ganatomy.tasks.detection.drawing import drawn, panels
 from ganatomy.tasks.detection.instances.chosen import LEAST, decided
 from ganatomy.tasks.detection.losses import box_losses, loss_weights
 from ganatomy.tasks.detection.typical import typical_sides
-from ganatomy.tasks.detection.views import SoftMaps, SoftViews, maps_in_windows, mirrored_back
+from ganatomy.tasks.detection.views import MapsOrViews, SoftMaps, SoftViews, maps_in_windows, mirrored_back
 from ganatomy.tasks.recipe import Recipe
 from ganatomy.tasks.shared.answers import Answer
 from ganatomy.tasks.shared.foreseen import missing_classes, refuse_unmarked
@@ -55,6 +55,7 @@ class DetectionTask(RefinedBoxes):
         nms_iou: Of two boxes of a class with a larger IoU, the one with the lower score is dropped.
         vote: Average the box of each peak with those of the cells around it.
         fusion: How mirror images become one answer, see `Decoder`.
+        zooms: Sizes at which each image is seen too in evaluation, see there.
         refine: "edges" moves the sides of boxes towards edges of the image, by a share of the way that each
             validation chooses; None leaves them.
         match_iou: Lowest IoU at which a box matches an object, for FROC, sensitivity and the score threshold.
@@ -81,6 +82,7 @@ class DetectionTask(RefinedBoxes):
         nms_iou: float = 0.5,
         vote: bool = False,
         fusion: Literal["maps", "wbf"] = "maps",
+        zooms: Sequence[float] = (),
         refine: Literal["edges"] | None = None,
         match_iou: float = 0.3,
         mirror_axes: MirrorAxes = (),
@@ -94,7 +96,7 @@ class DetectionTask(RefinedBoxes):
         self.mirror_axes = checked_mirror_axes(mirror_axes, recipe.spatial_dims)
         self.stride, self.box_classes = self._of_generator("stride"), tuple(self._of_generator("classes"))
         most = LEAST if max_detections is None else max_detections
-        self.decoder = Decoder(self.stride, most, nms_iou, vote, fusion)
+        self.decoder = Decoder(self.stride, most, nms_iou, vote, fusion, tuple(zooms))
         if fusion == "wbf" and not self.mirror_axes:
             raise UserError("task.fusion: wbf fuses the boxes of mirror images; give task.mirror_axes=[0,1]")
         tables = {name: self._table() for name in ("val", "test", "threshold", "watershed")}
@@ -147,8 +149,7 @@ class DetectionTask(RefinedBoxes):
         return real, drawn(small, maps.centre.float().sigmoid(), maps.size.float())
 
     def task_losses(self, batch: Batch, maps: Maps) -> dict[str, Tensor]:
-        truth = self._truth(batch["boxes"], batch["classes"], maps.centre)
-        return box_losses(maps, truth, self.losses)
+        return box_losses(maps, self._truth(batch["boxes"], batch["classes"], maps.centre), self.losses)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move all but the boxes: making maps of them on a GPU would stop the host many times a batch."""
@@ -171,13 +172,13 @@ class DetectionTask(RefinedBoxes):
         found, heat = self.decoder(soft, batch["image"].shape[2:]), soft.presence.amax(1)
         return self.with_refined(batch, {"found": found, "heat": heat})
 
-    def mirrored_back(self, soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
+    def mirrored_back(self, soft: MapsOrViews, axes: Sequence[int]) -> MapsOrViews:
         return mirrored_back(soft, axes)
 
     @property
     def fusion(self) -> str:
         """Return what the members of an ensemble must share: the views of a soft prediction."""
-        return f"wbf over {self.mirror_axes}" if self.decoder.fusion == "wbf" and self.mirror_axes else "maps"
+        return self.decoder.shared(self.mirror_axes)
 
     def join(self, others: Sequence[DetectionTask]) -> None:
         mean = sum(task.threshold for task in (self, *others)) / (1 + len(others))
@@ -238,8 +239,7 @@ class DetectionTask(RefinedBoxes):
         return float(self.evaluator.threshold)  # type: ignore[arg-type]
 
     def answer(self, batch: Batch, prediction: dict[str, Any], rows: list[int]) -> Answer:
-        ours = prediction["found"][rows[0]]
-        found, _ = boxes_found(batch, rows[0], ours, self.box_classes, self.threshold)
+        found, _ = boxes_found(batch, rows[0], prediction["found"][rows[0]], self.box_classes, self.threshold)
         return Answer(boxes=found, values={"boxes": float((found.scores >= found.threshold).sum())})
 
     def write_test_files(self, directory: Path) -> None:

@@ -1,9 +1,9 @@
-"""CenterNet's maps of mirrored images and of windows, and their means."""
+"""CenterNet's maps of mirrored and zoomed images and of windows, and their means."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,20 +28,33 @@ class SoftMaps(NamedTuple):
     offset: Tensor
 
 
-class SoftViews(NamedTuple):
-    """Maps of an image and of its mirror images, each flipped back, beside their means.
+class SoftViews(tuple[Tensor, ...]):
+    """Maps of several views of an image, mirror images flipped back, whose boxes are fused.
 
-    Attributes:
-        presence: Mean centre probabilities [B, K, *cells].
-        size: Mean sides of a box, in cells [B, dims, *cells].
-        offset: Mean centre within its cell [B, dims, *cells].
-        views: The maps of each view: centre probabilities, sides, offsets [B, V * (K + 2 * dims), *cells].
+    The three of `SoftMaps` that stand for all, at the images' own size, then three of each view. Those of a
+    zoomed image have more cells, or fewer.
     """
 
-    presence: Tensor
-    size: Tensor
-    offset: Tensor
-    views: Tensor
+    def __new__(cls, *parts: Tensor) -> SoftViews:
+        return super().__new__(cls, parts)
+
+    @classmethod
+    def of(cls, mean: SoftMaps, views: Sequence[SoftMaps]) -> SoftViews:
+        """Return views and the maps that stand for all."""
+        return cls(*mean, *(part for view in views for part in view))
+
+    @property
+    def presence(self) -> Tensor:
+        """Return the centre probabilities that stand for all, [B, K, *cells]."""
+        return self[0]
+
+    @property
+    def views(self) -> list[SoftMaps]:
+        """Return the maps of each view."""
+        return [SoftMaps(*self[place : place + 3]) for place in range(3, len(self), 3)]
+
+
+MapsOrViews = TypeVar("MapsOrViews", SoftMaps, SoftViews)
 
 
 def mirrored_views(
@@ -81,22 +94,26 @@ def mirrored_maps(answer: Callable[[Tensor], Maps], images: Tensor, stride: int,
     """
     if not axes:
         return answer(images)
-    found = mirrored_views(answer, images, stride, axes)
-    centre, size, offset = (torch.stack(column).mean(0) for column in zip(*found, strict=True))
-    return Maps(torch.logit(centre, eps=1e-6), size, offset)
+    mean = mean_maps(mirrored_views(answer, images, stride, axes))
+    return Maps(torch.logit(mean.presence, eps=1e-6), mean.size, mean.offset)
 
 
-def side_by_side(views: Sequence[SoftMaps]) -> SoftViews:
-    """Return the maps of several views with their means."""
-    presence, size, offset = (torch.stack(column).mean(0) for column in zip(*views, strict=True))
-    return SoftViews(presence, size, offset, torch.cat([part for view in views for part in view], 1))
+def mean_maps(views: Sequence[SoftMaps]) -> SoftMaps:
+    """Return the means of the maps of views of one size."""
+    return SoftMaps(*(torch.stack(column).mean(0) for column in zip(*views, strict=True)))
 
 
-def each_view(soft: SoftViews) -> list[SoftMaps]:
-    """Return the maps of each view."""
-    parts = [part.shape[1] for part in soft[:3]]
-    count = soft.views.shape[1] // sum(parts)
-    return [SoftMaps(*torch.split(view, parts, 1)) for view in soft.views.chunk(count, 1)]
+def zoomed(images: Tensor, stride: int, zoom: float) -> Tensor:
+    """Return images [B, C, *spatial] with whole cells along each side, `zoom` times as many: at least one.
+
+    Linear interpolation; smaller 2D images are smoothed first. Sides that are no multiple of the stride are
+    padded with their last voxel, as `mirrored_views` does.
+    """
+    margins = [n for side in reversed(images.shape[2:]) for n in (0, -side % stride)]
+    images = F.pad(images, margins, mode="replicate") if any(margins) else images
+    sides = [max(1, round(side // stride * zoom)) * stride for side in images.shape[2:]]
+    mode = "bilinear" if len(sides) == 2 else "trilinear"
+    return F.interpolate(images, sides, mode=mode, antialias=zoom < 1 and len(sides) == 2)
 
 
 def maps_in_windows(
@@ -135,11 +152,14 @@ def softened(maps: Maps) -> SoftMaps:
     return SoftMaps(maps.centre.float().sigmoid(), maps.size.float(), maps.offset.float())
 
 
-def mirrored_back(soft: SoftMaps, axes: Sequence[int]) -> SoftMaps:
+def mirrored_back(soft: MapsOrViews, axes: Sequence[int]) -> MapsOrViews:
     """Return the maps of images from those of the images flipped along axes, counted from the last, -1.
 
     An offset o from a cell's lower edge becomes 1 - o.
     """
+    if isinstance(soft, SoftViews):
+        mean, *views = (mirrored_back(each, axes) for each in (SoftMaps(*soft[:3]), *soft.views))
+        return SoftViews.of(mean, views)
     presence, size, offset = (part.flip(list(axes)) for part in soft)
     dims = offset.shape[1]
     swap = torch.tensor([axis - dims in axes for axis in range(dims)], device=offset.device)

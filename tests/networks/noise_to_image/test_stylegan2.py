@@ -11,8 +11,9 @@ from torch.nn.functional import conv2d, leaky_relu
 
 from ganatomy.adversarial.penalties.path_length import PathLength, path_lengths
 from ganatomy.errors import UserError
-from ganatomy.networks.noise_to_image.modulated import EqualConv, EqualLinear, ModulatedConv
-from ganatomy.networks.noise_to_image.stylegan2 import Mapping, StyleDiscriminator, StyleGenerator
+from ganatomy.networks.noise_to_image.modulated import EqualConv, EqualLinear, Mapping, ModulatedConv
+from ganatomy.networks.noise_to_image.stylegan2 import StyleDiscriminator, StyleGenerator
+from ganatomy.training.build import laid_out
 
 SIZES = [(28, 28), (64, 48), (32, 20)]
 
@@ -125,6 +126,28 @@ def test_activations_keep_their_size_through_the_discriminator() -> None:
     assert 0.02 < logits.std() < 3
     out = EqualConv(32, 32, 3)(torch.randn(2, 32, 16, 16))
     assert float(out[..., 1:-1, 1:-1].detach().std()) == pytest.approx(1, abs=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_both_layouts_compute_the_same_and_none_is_mixed(channels: int) -> None:
+    """Images, logits, gradients, and those of the gradient penalty; 1x1 filters alone look alike in both."""
+    found = []
+    for innermost in (False, True):
+        torch.manual_seed(0)
+        g = laid_out(
+            awake(StyleGenerator(2, channels, (16, 24), style=4, channels=3, strided=True)), innermost
+        )
+        d = laid_out(awake(StyleDiscriminator(2, channels, (16, 24), channels=3, strided=True)), innermost)
+        g, d = g.double(), d.double()
+        images = g(torch.randn(2, g.latent, dtype=torch.float64))
+        *features, logits = d(images)
+        assert all(each.is_contiguous() != innermost for each in features[:-2])
+        (slope,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+        players = [*g.parameters(), *d.parameters()]
+        gradients = torch.autograd.grad((slope.square().sum() + logits.sum()), players)
+        found.append([images, logits, *gradients])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 class Linear(nn.Module):

@@ -306,6 +306,10 @@ def test_monai_s_unets_serve_as_body(name, dims):
             "task.fusion: must be maps or wbf, got 'nms'",
         ),
         (["task.fusion=wbf", "task.mirror_axes=[]"], "task.fusion: wbf fuses the boxes of mirror images"),
+        (["task.zooms=[1.0]"], r"task.zooms: 1.0; give sizes from 0.25 to 4 beside 1, such as \[0.85,1.15\]"),
+        (["task.zooms=[0.8,9]"], "task.zooms: 9"),
+        (["task.zooms=[half]"], "task.zooms"),
+        (["task.zooms=2"], "task.zooms"),
         (["task.gaussian=square"], "task.gaussian: must be circle or ellipse"),
         (["task.box_cells=all"], "task.box_cells: must be near or gaussian"),
         (["model.generator.sides=cubic"], "model.generator.sides: must be linear, log or auto"),
@@ -352,8 +356,9 @@ def test_losses_of_overlap_train_under_every_update(train_small, gradients, dims
     assert "test/map75" in json.loads((directory / "metrics.json").read_text())
 
 
-def test_a_resumed_run_with_wbf_over_mirrors_ends_like_an_uninterrupted_one(train_small):
+def test_a_resumed_run_with_fused_views_ends_like_an_uninterrupted_one(train_small):
     more = [*BOXES, "task.fusion=wbf", "task.mirror_axes=[0,1]", "trainer.max_steps=4", "logger=csv"]
+    more += ["task.zooms=[0.7,1.2]"]
     more += ["callbacks.checkpoint_every=2", "trainer.val_every=2"]
     whole = train_small("whole", *more)
     run_until(2, train_small, "cut", *more)

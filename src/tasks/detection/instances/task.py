@@ -67,6 +67,8 @@ class InstanceDetectionTask(DetectionTask):
         self.own_losses = {name: weights.pop(name) for name in INSTANCE_WEIGHTS}
         if boxes.get("fusion", "maps") != "maps":
             raise UserError("task.fusion: instance maps need the mean maps of mirror images; set it to maps")
+        if boxes.get("zooms"):
+            raise UserError("task.zooms: instance maps are of one size; set it to []")
         super().__init__(recipe, monitor, weights, **boxes)
         if not getattr(self.generator, "instances", False):
             name = type(self.generator).__name__

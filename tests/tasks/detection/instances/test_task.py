@@ -143,6 +143,7 @@ def test_predict_writes_a_map_beside_the_boxes(train_small, tmp_path):
     [
         (["data=brain_lesions", *FEW], "has no instance map"),
         (["task.fusion=wbf", "task.mirror_axes=[0]"], "task.fusion: instance maps need"),
+        (["task.zooms=[0.5]"], "task.zooms: instance maps are of one size"),
         (
             ["+model.generator.instances=false"],
             "model.generator: CenterNet returns no foreground and votes; set",
