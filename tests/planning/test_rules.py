@@ -200,6 +200,15 @@ def test_the_adversary_of_a_segmentation_is_light_unless_a_model_was_chosen(draf
     assert key not in drafted("detection", boxes=(2, 5), smallest=30.0, has=("boxes",)).words()
 
 
+def test_boxes_of_images_are_found_at_three_sizes_where_evaluation_can(drafted: Drafted) -> None:
+    facts = {"boxes": (2, 5), "smallest": 30.0, "has": ("boxes",)}
+    assert drafted("detection", **facts).words()["task.zooms"] == [0.85, 1.15]
+    assert "task.zooms" not in drafted("detection", dims=3, **facts).words()
+    assert "task.zooms" not in drafted("detection", "task.instances=true", **facts).words()
+    assert "task.zooms" not in drafted("detection", given=("task.zooms",), **facts).words()
+    assert "task.zooms" not in drafted("segmentation", **LABELS).words()
+
+
 def test_what_the_user_set_stays(drafted: Drafted) -> None:
     given = ("data.size", "model.generator", "data.batch_size")
     chosen = drafted("segmentation", "data.size=96", given=given, **LABELS).words()

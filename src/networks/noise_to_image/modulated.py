@@ -197,10 +197,9 @@ class Mapping(nn.Module):
 
 
 def pointwise(x: Tensor, weight: Tensor) -> Tensor:
-    """Convolve each sample with 1x1 filters of its own; channels stay where they are in memory.
+    """Convolve each sample with 1x1 filters of its own: cheaper than to scale all of its features.
 
-    A convolution's gradient would have them outermost, as 1x1 filters look alike in either layout, and a sum
-    of both layouts costs as much as a 3x3 convolution.
+    Channels stay where they are in memory.
 
     Args:
         x: [B, inside, H, W].
