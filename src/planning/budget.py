@@ -21,6 +21,8 @@ CACHED = 0.3
 """Share of the memory from which prepared cases are better kept on disk."""
 LEAST = 20
 """Fewest steps that a plan is made for."""
+MANY = 500
+"""Steps below which a plan says that they are few: most runs of docs/results.md gain much beyond them."""
 SMALLEST = 32
 """Shortest side that memory makes of a training image."""
 PATCHED = ("segmentation", "enhancement", "translation")
@@ -50,7 +52,9 @@ def choose_steps(draft: Draft, found: Measured) -> None:
             f"give at least {math.ceil(need * 10) / 10:g}"
         )
     steps = _round(max(steps, LEAST))
-    draft.put("trainer.max_steps", steps, f"{draft.steps_for / 60:.3g} min at {found.step:.3g} s a step")
+    why = f"{draft.steps_for / 60:.3g} min at {found.step:.3g} s a step"
+    few = "; few, as most networks learn for a thousand and more: better give more minutes"
+    draft.put("trainer.max_steps", steps, why + few * (steps < MANY))
     steps = draft.get("trainer.max_steps")
     why = f"{count} validations of {found.validation:.2g} s each"
     draft.put("trainer.val_every", max(1, math.ceil(steps / count)), why)

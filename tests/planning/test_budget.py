@@ -42,6 +42,16 @@ def test_steps_fill_the_time() -> None:
     assert memory == 2.0
 
 
+def test_few_steps_are_said_to_be_few() -> None:
+    reasons = []
+    for minutes in (2.0, 3.0):  # 427 and 900 steps
+        plan = draft(minutes)
+        budget.choose_steps(plan, FOUND)
+        reasons.append(plan.rows["trainer.max_steps"].why)
+    assert reasons[0].startswith("2 min at 0.1 s a step; few, as most networks learn for a thousand")
+    assert reasons[1] == "3 min at 0.1 s a step"
+
+
 def test_dear_validations_are_fewer() -> None:
     plan = draft()
     budget.choose_steps(plan, replace(FOUND, validation=30.0))

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from ganatomy.config.compose import composed
+from ganatomy.config.schema import Config
 from ganatomy.errors import UserError
 from ganatomy.machine import allocator
 from ganatomy.planning.trials import measuring
@@ -82,6 +84,16 @@ def test_only_what_each_case_takes_is_scaled_to_all_of_them(task: str, fitted: f
     assert whole.validation == pytest.approx(3.0 + 9 * 0.5)
     assert whole.test == pytest.approx(4.0 + 1 * 2.0 + 0.5 * (fitted - 1))
     assert whole.read == pytest.approx(2.0 * 400 / 40)
+
+
+def test_a_remembered_trial_of_another_form_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    cfg = Config.from_plain(composed(["task=segmentation", "data=brain"]))
+    data: Any = SimpleNamespace(content="same", cases={"train": 2})
+    first = measuring._file(cfg, data, "")
+    assert measuring._file(cfg, data, "") == first
+    assert measuring._file(cfg, data, "other words") != first
+    monkeypatch.setattr(measuring, "FORM", measuring.FORM + 1)
+    assert measuring._file(cfg, data, "") != first
 
 
 def test_a_trial_evaluates_three_batches_of_small_images_and_few_large_volumes() -> None:
