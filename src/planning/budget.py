@@ -17,6 +17,8 @@ ROOM = 0.85
 """share of the memory: what is measured differs from run to run."""
 VALIDATIONS, FEWEST, DEAR = 5, 2, 0.15
 """Validations of a run, the fewest, and the share of its time that they may take."""
+ZOOMED = 0.25
+"""Share of the time that the test and the fewest validations may take at several sizes of the images."""
 CACHED = 0.3
 """Share of the memory from which prepared cases are better kept on disk."""
 LEAST = 20
@@ -66,6 +68,19 @@ def estimate(draft: Draft, found: Measured) -> tuple[float, float]:
     count = math.ceil(steps / min(steps, draft.get("trainer.val_every")))
     seconds = found.seconds(steps, count, draft.get("callbacks.checkpoint_every", 100))
     return seconds / 60, found.memory / GB
+
+
+def is_evaluated_too_long(draft: Draft, found: Measured) -> bool:
+    """Return True if zoomed images, which the user did not ask for, leave too little time for training."""
+    if not draft.get("task.zooms") or draft.is_given("task.zooms"):
+        return False
+    return FEWEST * found.validation + found.test > ZOOMED * USED * draft.steps_for
+
+
+def evaluate_sooner(draft: Draft) -> None:
+    """Leave zoomed images out."""
+    why = f"but in {draft.steps_for / 60:.3g} min they would take more than a quarter of the time"
+    draft.again("task.zooms", [], why)
 
 
 def too_much(draft: Draft, found: Measured) -> bool:

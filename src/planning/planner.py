@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ganatomy.data.datamodule import DataModule
 
 TRIES = 4
-"""Trials at most, each smaller than the last."""
+"""Trials at most, each smaller or sooner evaluated than the last."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,14 @@ def make_plan(
     )
     rules.apply(draft)
     for number in range(TRIES):
-        notify(f"plan: a trial of a few steps, validation and test{', smaller' if number else ''} ...")
+        notify(f"plan: a trial of a few steps, validation and test{', again' if number else ''} ...")
         found = measured(_settled(draft, words, folders), data, task)
-        if not budget.too_much(draft, found):
+        if budget.too_much(draft, found):
+            budget.shrink(draft, found)
+        elif budget.is_evaluated_too_long(draft, found):
+            budget.evaluate_sooner(draft)
+        else:
             break
-        budget.shrink(draft, found)
     else:
         raise UserError(f"plan_memory: no batch and image were found that train in {memory:g} GB; give more")
     budget.choose_steps(draft, found)

@@ -52,6 +52,23 @@ def test_few_steps_are_said_to_be_few() -> None:
     assert reasons[1] == "3 min at 0.1 s a step"
 
 
+def test_zoomed_images_are_left_out_where_time_is_short() -> None:
+    """The test takes 40 s or less here, and two validations 8 s: more than a quarter of 3 minutes."""
+    for minutes, short in ((3.0, True), (6.0, False)):
+        plan = draft(minutes, task={"zooms": [0.85, 1.15]})
+        assert budget.is_evaluated_too_long(plan, FOUND) == short
+        plan.given = ("task.zooms",)
+        assert not budget.is_evaluated_too_long(plan, FOUND)
+    plan = draft(3.0, task={"zooms": []})
+    plan.put("task.zooms", [0.85, 1.15], "tighter")
+    budget.evaluate_sooner(plan)
+    assert plan.get("task.zooms") == []
+    assert (
+        plan.rows["task.zooms"].why == "tighter; but in 3 min they would take more than a quarter of the time"
+    )
+    assert not budget.is_evaluated_too_long(plan, FOUND)
+
+
 def test_dear_validations_are_fewer() -> None:
     plan = draft()
     budget.choose_steps(plan, replace(FOUND, validation=30.0))
