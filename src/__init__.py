@@ -22,6 +22,9 @@ try:
 except (KeyError, OSError):  # a number without a name, as in a container: MONAI 1.6.1 imports only with one
     os.environ["USER"] = f"uid_{os.getuid()}"  # torch's word for it
 
+# With AMX, oneDNN of torch 2.13 convolves few channels wrongly in bfloat16; it reads this when it begins.
+os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
+
 if TYPE_CHECKING:
     from ganatomy.adversarial import LOSSES, PENALTIES, Game, Rules, plan
     from ganatomy.data.datamodule import DataModule

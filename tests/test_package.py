@@ -204,3 +204,17 @@ def test_an_import_of_a_module_that_moved_says_where_it_went(name: str, line: st
     words = [sys.executable, "-c", f"import src.{name}"]
     done = subprocess.run(words, cwd=ROOT.parent, env=environment(), capture_output=True, text=True)
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == f"ImportError: {line}"
+
+
+@pytest.mark.parametrize("own", [None, "AVX2"])
+def test_processors_with_amx_convolve_without_it_unless_told_otherwise(
+    tmp_path: Path, own: str | None
+) -> None:
+    """Their wrong values are what tests/networks/test_small_maps.py fails by on such a processor."""
+    code = "import os, ganatomy; print(os.environ['ONEDNN_MAX_CPU_ISA'])"
+    names = {} if own is None else {"ONEDNN_MAX_CPU_ISA": own}
+    given = {key: value for key, value in os.environ.items() if key != "ONEDNN_MAX_CPU_ISA"} | names
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == f"{own or 'AVX512_CORE_BF16'}\n"

@@ -108,6 +108,11 @@ def zoomed(images: Tensor, stride: int, zoom: float) -> Tensor:
 
     Linear interpolation; smaller 2D images are smoothed first. Sides that are no multiple of the stride are
     padded with their last voxel, as `mirrored_views` does.
+
+    Args:
+        images: [B, C, *spatial].
+        stride: Voxels per cell.
+        zoom: Cells along each side over those of the images.
     """
     margins = [n for side in reversed(images.shape[2:]) for n in (0, -side % stride)]
     images = F.pad(images, margins, mode="replicate") if any(margins) else images
