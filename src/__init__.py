@@ -22,7 +22,8 @@ try:
 except (KeyError, OSError):  # a number without a name, as in a container: MONAI 1.6.1 imports only with one
     os.environ["USER"] = f"uid_{os.getuid()}"  # torch's word for it
 
-# With AMX, oneDNN of torch 2.13 convolves few channels wrongly in bfloat16; it reads this when it begins.
+# With AMX, bfloat16 convolutions of few channels in volumes write beyond their memory (oneDNN of torch 2.13).
+# This is read when torch computes for the first time.
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16")
 
 if TYPE_CHECKING:
