@@ -85,10 +85,10 @@ def make_plan(
     for number in range(TRIES):
         notify(f"plan: a trial of a few steps, validation and test{', again' if number else ''} ...")
         found = measured(_settled(draft, words, folders), data, task)
-        if budget.too_much(draft, found):
-            budget.shrink(draft, found)
-        elif budget.is_evaluated_too_long(draft, found):
+        if budget.is_evaluated_too_long(draft, found):
             budget.evaluate_sooner(draft)
+        elif budget.too_much(draft, found):
+            budget.shrink(draft, found)
         else:
             break
     else:

@@ -21,6 +21,7 @@ from PIL import Image
 
 from ganatomy.errors import UserError
 from ganatomy.export.bundle.copies import scripts_with
+from ganatomy.export.export import one_pass
 from ganatomy.inference.inputs import inputs
 from ganatomy.inference.loaded import LoadedRun, load_run
 from ganatomy.inference.predictor import Predicted, Predictor
@@ -254,3 +255,5 @@ def test_what_a_bundle_cannot_hold_is_refused(finished: Callable[[str], Path]) -
     boxes.task.decoder = replace(boxes.task.decoder, fusion="maps", zooms=(0.5,))  # type: ignore[arg-type, type-var]
     with pytest.raises(UserError, match=r"^format=bundle: task\.zooms has no place in a bundle"):
         inference_of(boxes)
+    assert [line.split(":")[0] for line in one_pass(boxes)] == ["one pass", "one size"]
+    assert "task.zooms=[0.5]" in one_pass(boxes)[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ganatomy.planning import budget, planner, rules
 from ganatomy.planning.draft import Draft
 from ganatomy.planning.planner import make_plan, suited_task, task_of
 from ganatomy.planning.survey import surveyed
+from ganatomy.planning.trials.measuring import Measured
 from tests.planning.planted import Planted
 
 HEADS = ["data=brain_images", "data.subjects=6", "data.size=32", "data.slices=2"]
@@ -104,3 +106,23 @@ def test_a_plan_knows_whether_a_model_was_chosen(
     with pytest.raises(UserError, match="plan_memory"):
         make_plan([*brains, *words], 1.0, 0.1, [str(tmp_path)])
     assert drafts[0].own_model is own
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_zoomed_images_are_left_out_before_images_are_made_smaller(
+    monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """Two validations of 30 s are more than a quarter of a minute; the trial after them has one size."""
+    seen: list[Any] = []
+    quick = Measured(start=1, read=1, set_up=1, step=0.1, checkpoint=0.1, validation=1.0, test=1.0, memory=1)
+
+    def found(cfg: Any, *_: Any) -> Measured:
+        seen.append(cfg.to_plain()["task"]["zooms"])
+        return replace(quick, validation=30.0, memory=10**12 * full) if seen[-1] else quick
+
+    monkeypatch.setattr(planner, "measured", found)
+    lesions = ["data=brain_lesions", "data.subjects=9", "data.size=32", "data.slices=3", "task=detection"]
+    plan = make_plan(lesions, 1.0, 8.0)
+    assert seen == [[0.85, 1.15], []]
+    (row,) = (row for row in plan.rows if row.key == "task.zooms")
+    assert row.value == [] and "more than a quarter of the time" in row.why
