@@ -72,12 +72,14 @@ def export(config: ExportConfig, progress: Progress) -> list[str]:
 def one_pass(loaded: LoadedRun) -> list[str]:
     """Return lines if the run's answers are of mirrored or zoomed images too, which a graph does not make."""
     axes, lines = list(getattr(loaded.task, "mirror_axes", ())), []
+    zooms = list(getattr(getattr(loaded.task, "decoder", None), "zooms", ()))
     if axes:
+        who = "predict does" if zooms else "a bundle and predict do"
         lines.append(
-            f"one pass: the run averages over mirror images (task.mirror_axes={axes}), as a bundle and "
-            "predict do; this graph does not"
+            f"one pass: the run averages over mirror images (task.mirror_axes={axes}), as {who}; this graph "
+            "does not"
         )
-    if zooms := list(getattr(getattr(loaded.task, "decoder", None), "zooms", ())):
+    if zooms:
         lines.append(
             f"one size: the run fuses boxes of zoomed images too (task.zooms={zooms}), as predict does; this "
             "graph does not"
